@@ -138,7 +138,7 @@ tour
 cat << END
 
 The store stays mounted. Try next:
-    cd $mnt/demo && ls -a person
+    cd $mnt/demo && ls person | head
     grep -l infra project/* | head
     echo '{"name": "me", "status": "active"}' > person/me.json
     echo "status = 'active' ORDER BY name LIMIT 5 FORMAT csv" > person/.query; cat person/.query

@@ -169,6 +169,7 @@ static int serve_store(const struct mounting *m, struct store *st, struct daemon
         .debug = m->debug,
         .single_thread = m->single_thread,
         .read_only = m->opts.read_only,
+        .list_controls = m->opts.list_controls,
         .allow_other = m->opts.allow_other,
         .cache_ns = m->opts.attr_timeout_ns,
     };

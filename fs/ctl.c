@@ -70,7 +70,7 @@ static struct ctl_file *ctl_new(fuse_req_t req, fuse_ino_t ino, const struct ctl
     if (!f)
         return NULL;
     const struct fuse_ctx *c = fuse_req_ctx(req);
-    f->h = (struct handle){HANDLE_CTL, ino};
+    f->h.nodeid = ino;
     f->fs = fs_of(req);
     f->row = row;
     f->ino = ino;
@@ -104,7 +104,7 @@ void ctl_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         reply_rc(req, rc);
         return;
     }
-    fi->fh = (uintptr_t)f;
+    handle_publish(fi, &f->h, HANDLE_CTL);
     fi->direct_io = 1;
     fi->noflush = !row->flush || (fi->flags & O_ACCMODE) == O_RDONLY;
     if (fuse_reply_open(req, fi) < 0)
@@ -159,9 +159,10 @@ static void ctl_write(fuse_req_t req, struct handle *h, const char *p, size_t n,
         return;
     }
     pthread_mutex_lock(&f->lock);
+    struct notifier *notifier = f->fs->notifier;
     int rc = f->row->write(f, p, n, off, &l);
     pthread_mutex_unlock(&f->lock);
-    notifier_send(f->fs->notifier, &l, req, rc < 0 ? -1 : (ssize_t)n, errmap_errno(rc));
+    notifier_send(notifier, &l, req, rc < 0 ? -1 : (ssize_t)n, errmap_errno(rc));
 }
 
 static void ctl_flush(fuse_req_t req, struct handle *h)
@@ -169,12 +170,12 @@ static void ctl_flush(fuse_req_t req, struct handle *h)
     struct ctl_file *f = (struct ctl_file *)h;
     struct notices l = {0};
     int rc = 0;
-    if (f->row->flush) {
-        pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->lock);
+    struct notifier *notifier = f->fs->notifier;
+    if (f->row->flush)
         rc = f->row->flush(f, &l);
-        pthread_mutex_unlock(&f->lock);
-    }
-    notifier_send(f->fs->notifier, &l, req, -1, errmap_errno(rc));
+    pthread_mutex_unlock(&f->lock);
+    notifier_send(notifier, &l, req, -1, errmap_errno(rc));
 }
 
 static void ctl_fsync(fuse_req_t req, struct handle *h)

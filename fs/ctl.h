@@ -32,7 +32,7 @@ struct ctl_row {
     unsigned kind;       /* 1 … INO_CTL_KINDS - 1, part of the inode number: never changes */
     const char *name;
     unsigned levels;     /* where it is: enum level bits */
-    bool listed;         /* readdir shows it */
+    bool listed;         /* readdir shows it, under -o list_controls or in /.remfs */
     bool directory;      /* /.remfs */
     unsigned mode;       /* 0444, 0666, …; the directory's own bits guard the way to it */
     bool changes;        /* writing needs what writing to the directory needs */

@@ -82,20 +82,20 @@ static int open_reader(fuse_req_t req, const struct file_ref *ref, struct fuse_f
     int rc = load_version(fs, ref, stamp, &blob, &attr);
     if (rc < 0)
         return rc;
-    struct ent_reader *r = malloc(sizeof *r);
+    struct ent_reader *r = calloc(1, sizeof *r);
     if (!r) {
         blob_put(blob);
         return err_set(ERR_NOMEM, "out of memory");
     }
     bool keep;
-    r->h = (struct handle){HANDLE_ENT_READ, ref->nodeid};
+    r->h.nodeid = ref->nodeid;
     r->blob = blob;
     inodes_open_read(fs->inodes, ref->nodeid, fuse_req_ctx(req)->pid, &attr,
                      fs_fresh(fs, stamp) && attr.ino == ref->ino, &keep, &r->direct);
-    fi->fh = (uintptr_t)r;
     fi->direct_io = r->direct;
     fi->keep_cache = keep;
     fi->noflush = 1;
+    handle_publish(fi, &r->h, HANDLE_ENT_READ);
     if (fuse_reply_open(req, fi) < 0) /* the opener is gone, and no release will come */
         reader_free(fs, r);
     return 0;
@@ -107,6 +107,7 @@ static void reader_read(fuse_req_t req, struct handle *h, size_t size, off_t off
     /* Once the reply is written the reader may close and the last reference go, while AddressSanitizer
      * looks at what was written after the call: so the bytes are held across it. */
     atomic_fetch_add(&b->refs, 1);
+    handle_done(h);
     size_t n = b->n, at = (uint64_t)off < n ? (size_t)off : n;
     fuse_reply_buf(req, b->text + at, size < n - at ? size : n - at);
     blob_put(b);
@@ -132,6 +133,7 @@ static void reader_fsync(fuse_req_t req, struct handle *h)
 
 static void reader_release(struct fs *fs, struct handle *h)
 {
+    handle_last(h);
     reader_free(fs, (struct ent_reader *)h);
 }
 
@@ -176,7 +178,7 @@ static int writer_new(struct fs *fs, uint64_t nodeid, pid_t pid, struct coll c, 
         free(w);
         return rc;
     }
-    w->h = (struct handle){HANDLE_ENT_WRITE, nodeid};
+    w->h.nodeid = nodeid;
     w->ino = attr->ino;
     w->coll = c;
     w->append = flags & O_APPEND;
@@ -193,9 +195,9 @@ static int writer_new(struct fs *fs, uint64_t nodeid, pid_t pid, struct coll c, 
 
 static void writer_reply_info(struct ent_writer *w, struct fuse_file_info *fi)
 {
-    fi->fh = (uintptr_t)w;
     fi->direct_io = 1; /* what is not committed must not get into the shared page cache */
     fi->keep_cache = 1;
+    handle_publish(fi, &w->h, HANDLE_ENT_WRITE);
 }
 
 static int open_writer(fuse_req_t req, const struct file_ref *ref, struct fuse_file_info *fi)
@@ -271,13 +273,13 @@ static void writer_write(fuse_req_t req, struct handle *h, const char *p, size_t
     __atomic_store_n(&w->mtime_override, 0, __ATOMIC_RELAXED);
     int rc = ent_text_write(w->text, at, p, n);
     w->write_refused = w->write_refused || rc < 0;
-    pthread_mutex_unlock(&w->lock);
-    if (rc < 0) {
+    if (rc < 0)
         note_refusal(req, w, rc);
+    pthread_mutex_unlock(&w->lock);
+    if (rc < 0)
         reply_rc(req, rc);
-    } else {
+    else
         fuse_reply_write(req, n);
-    }
 }
 
 /* The commit: where close() and fsync() make a new version. The caller holds w->lock. */
@@ -316,10 +318,10 @@ static void writer_commit(fuse_req_t req, struct ent_writer *w, bool sync)
         w->refused_ticket = note_refusal(req, w, rc);
         w->refused_noted = true;
     }
-    pthread_mutex_unlock(&w->lock);
     struct notices l = {0};
     if (inodes_take_told_beside(fs->inodes, w->h.nodeid))
         notices_add_inode(&l, w->h.nodeid);
+    pthread_mutex_unlock(&w->lock);
     notifier_send(fs->notifier, &l, req, -1, errmap_errno(rc));
 }
 
@@ -342,7 +344,10 @@ static void writer_fsync(fuse_req_t req, struct handle *h)
 
 static void writer_release(struct fs *fs, struct handle *h)
 {
-    writer_free(fs, (struct ent_writer *)h);
+    struct ent_writer *w = (struct ent_writer *)h;
+    pthread_mutex_lock(&w->lock); /* whoever used it last has let go */
+    pthread_mutex_unlock(&w->lock);
+    writer_free(fs, w);
 }
 
 const struct handle_ops ent_write_ops = {

@@ -138,6 +138,7 @@ int fs_new(struct store *st, const struct fs_options *opt, struct fs **out)
     fs->ttl = (double)(opt->cache_ns < 0 ? TTL_DEFAULT_NS : opt->cache_ns) / 1e9;
     fs->read_only = opt->read_only || store_read_only(st);
     fs->debug = opt->debug;
+    fs->list_controls = opt->list_controls;
     fs->single_thread = opt->single_thread;
     fs->mounted_at = clock_realtime_ns();
     fs->mountpoint = strdup(opt->mountpoint);

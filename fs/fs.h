@@ -18,6 +18,7 @@ struct fs_options {
     bool debug;              /* libfuse prints every request to stderr */
     bool single_thread;
     bool read_only;
+    bool list_controls;      /* readdir shows .query, .search, .stats and .remfs */
     bool allow_other;        /* always together with default_permissions */
     int64_t cache_ns;        /* entry and attribute timeouts; < 0: the default, a day */
 };

@@ -39,6 +39,7 @@ struct fs {
     struct notifier *notifier;
     double ttl;        /* seconds that entries and attributes hold */
     bool read_only;
+    bool list_controls;
     bool debug;
     bool single_thread;
     bool mounted;
@@ -105,13 +106,36 @@ int file_attr_of(struct fs *fs, const struct file_ref *ref, struct file_attr *ou
 enum handle_kind { HANDLE_ENT_READ, HANDLE_ENT_WRITE, HANDLE_SCRATCH, HANDLE_CTL };
 
 struct handle { /* what fi->fh points to; the first member of each kind of handle */
-    enum handle_kind kind;
+    _Atomic(enum handle_kind) kind;
+    atomic_uint uses;
     uint64_t nodeid;
 };
 
+/* A handle travels from the thread that opened it to others through the kernel, an order that the C
+ * memory model (and ThreadSanitizer) does not see: so it is published and received. */
+static inline void handle_publish(struct fuse_file_info *fi, struct handle *h, enum handle_kind kind)
+{
+    fi->fh = (uintptr_t)h;
+    atomic_store_explicit(&h->kind, kind, memory_order_release);
+}
+
 static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
-    return (struct handle *)(uintptr_t)fi->fh;
+    struct handle *h = (struct handle *)(uintptr_t)fi->fh;
+    atomic_load_explicit(&h->kind, memory_order_acquire);
+    return h;
+}
+
+/* The same the other way round, for handles without a lock: before the reply to a request that used it,
+ * and before its memory goes. */
+static inline void handle_done(struct handle *h)
+{
+    atomic_fetch_add_explicit(&h->uses, 1, memory_order_release);
+}
+
+static inline void handle_last(struct handle *h)
+{
+    atomic_load_explicit(&h->uses, memory_order_acquire);
 }
 
 /* One uniform row of functions per kind of open file (ops_file.c has the table). A function that replies

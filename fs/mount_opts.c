@@ -35,6 +35,8 @@ static const struct opt_row rows[] = {
     {"allow_other", OPT_ON, AT(allow_other), NULL, "other users may use the mount too"},
     {"default_permissions", OPT_ON, AT(default_permissions), NULL,
      "the kernel checks permissions (always so)"},
+    {"list_controls", OPT_ON, AT(list_controls), NULL,
+     "ls -a shows .query, .search, .stats and .remfs (cp -r, tar and rsync then trip over them)"},
     {"nonempty", OPT_ON, AT(nonempty), NULL, "the mount point may hold files (they are hidden)"},
     {"max_entity", OPT_SIZE, AT(entity_max), "SIZE", "largest entity (16M)"},
     {"cache", OPT_SIZE, AT(cache_bytes), "SIZE", "memory for blocks of the store"},

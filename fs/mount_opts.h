@@ -13,6 +13,7 @@
 
 struct mount_opts {
     bool read_only;
+    bool list_controls;
     bool sync;
     bool allow_other; /* default_permissions is always on (fs.c) */
     bool default_permissions;

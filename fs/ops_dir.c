@@ -45,6 +45,8 @@ static int add_self(struct listing *l, const char *name, uint64_t ino, uint64_t 
     return add_entry(l, name, &e, cookie);
 }
 
+/* Hidden, unless the mount says otherwise: a tree that is copied (cp -r, rsync, tar) is one of entities,
+ * and in the copy these files are there already. What is inside /.remfs is listed. */
 static int add_controls(struct listing *l, off_t off)
 {
     uint64_t dir = l->place.level == LEVEL_REMFS ? STORE_INO_ROOT : l->place.ino;
@@ -52,7 +54,8 @@ static int add_controls(struct listing *l, off_t off)
         const struct ctl_row *row = &ctl_table[i];
         uint64_t cookie = COOKIE_DOTDOT + 1 + i;
         struct fuse_entry_param e;
-        if ((uint64_t)off >= cookie || !row->listed || !(row->levels & l->place.level))
+        bool shown = row->listed && (l->fs->list_controls || l->place.level == LEVEL_REMFS);
+        if ((uint64_t)off >= cookie || !shown || !(row->levels & l->place.level))
             continue;
         if (entry_of_ctl(l->fs, ino_ctl(dir, row->kind), &e) && add_entry(l, row->name, &e, cookie))
             return 1;

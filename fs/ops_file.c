@@ -16,9 +16,9 @@ static const struct handle_ops *const kinds[] = {
     [HANDLE_CTL] = &ctl_ops,
 };
 
-static const struct handle_ops *ops_of(const struct fuse_file_info *fi)
+static const struct handle_ops *ops_of(const struct handle *h)
 {
-    return kinds[handle_of(fi)->kind];
+    return kinds[h->kind];
 }
 
 static int create_file(fuse_req_t req, fuse_ino_t parent, struct slice name, mode_t mode, bool excl,
@@ -146,34 +146,42 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     reply_rc(req, rc);
 }
 
+/* A reply lets the kernel send the next request, a release among them, while the function that replied
+ * is still returning: so none of them touches a handle after its reply, but under the handle's own lock.
+ */
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
     (void)ino;
-    ops_of(fi)->read(req, handle_of(fi), size, off);
+    struct handle *h = handle_of(fi);
+    ops_of(h)->read(req, h, size, off);
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t n, off_t off,
               struct fuse_file_info *fi)
 {
     (void)ino;
-    ops_of(fi)->write(req, handle_of(fi), p, n, off);
+    struct handle *h = handle_of(fi);
+    ops_of(h)->write(req, h, p, n, off);
 }
 
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
-    ops_of(fi)->flush(req, handle_of(fi));
+    struct handle *h = handle_of(fi);
+    ops_of(h)->flush(req, h);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
     (void)ino, (void)datasync;
-    ops_of(fi)->fsync(req, handle_of(fi));
+    struct handle *h = handle_of(fi);
+    ops_of(h)->fsync(req, h);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
-    ops_of(fi)->release(fs_of(req), handle_of(fi));
+    struct handle *h = handle_of(fi);
+    ops_of(h)->release(fs_of(req), h);
     fuse_reply_err(req, 0);
 }

@@ -16,12 +16,14 @@ struct scratch {
 static int scratch_new(struct fs *fs, uint64_t nodeid, uint64_t ino, struct coll c,
                        struct fuse_file_info *fi)
 {
-    struct scratch *s = malloc(sizeof *s);
+    struct scratch *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(ERR_NOMEM, "out of memory");
-    *s = (struct scratch){{HANDLE_SCRATCH, nodeid}, ino, c};
+    s->h.nodeid = nodeid;
+    s->ino = ino;
+    s->coll = c;
     inodes_open_scratch(fs->inodes, nodeid);
-    fi->fh = (uintptr_t)s;
+    handle_publish(fi, &s->h, HANDLE_SCRATCH);
     fi->keep_cache = 1;
     fi->noflush = 1; /* every write is committed when it returns */
     return 0;
@@ -29,6 +31,7 @@ static int scratch_new(struct fs *fs, uint64_t nodeid, uint64_t ino, struct coll
 
 static void scratch_release(struct fs *fs, struct handle *h)
 {
+    handle_last(h);
     struct scratch *s = (struct scratch *)h;
     struct file_ref ref;
     bool drop;
@@ -88,6 +91,7 @@ static void scratch_read(fuse_req_t req, struct handle *h, size_t size, off_t of
         scratch_ref(fs, s, &ref);
         n = store_scratch_read(fs->st, ref.coll, ref_name(&ref), s->ino, (uint64_t)off, out, size);
     }
+    handle_done(h);
     if (n == -ERR_NOTFOUND)
         fuse_reply_err(req, ESTALE); /* it became an entity, or was replaced */
     else if (n < 0)
@@ -108,6 +112,7 @@ static void scratch_write(fuse_req_t req, struct handle *h, const char *p, size_
         scratch_ref(fs, s, &ref);
         rc = store_scratch_write(fs->st, ref.coll, ref_name(&ref), s->ino, (uint64_t)off, p, n, &a);
     }
+    handle_done(h);
     if (rc == -ERR_NOTFOUND)
         fuse_reply_err(req, ESTALE);
     else if (rc < 0)

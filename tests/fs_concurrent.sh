@@ -15,8 +15,9 @@ mixture() { # NAME WAYS
 	local out
 	out=$("$MIX" p "$MS" "$2")
 	says "a reader sees one version, whole: $1" "$(tail -n 1 <<<"$out")" "[1-9]* reads, [1-9]* writes, 0 wrong, *"
-	says "nothing is refused: $1" "$(tail -n 1 <<<"$out")" "*, 0 refused"
-	sed 's/ of [^ ]*/ of a file/; s/^[^ ]*: /a file: /' <<<"$out" | head -n -1 | sort | uniq -c | sort -rn | head -n 8 | sed 's/^/# /'
+	# An open that meets two renames over its file, one after the other, may end with ESTALE (doc/contract.md).
+	[ "$2" != tor ] || out=$(grep -v '^open .*: Stale file handle$' <<<"$out")
+	is "nothing is refused: $1" "$(head -n -1 <<<"$out")" ""
 }
 mixture "truncate and write" t
 mixture "write over" o

@@ -16,9 +16,9 @@ x "a file beside types" EPERM create t1/file
 x "rmdir of a tenant with types" ENOTEMPTY rmdir t1
 is "ls of the root" "$(ls)" "t1
 t2"
-is "ls -a of the root" "$(ls -A)" ".remfs
-t1
+is "ls -a of the root" "$(ls -A)" "t1
 t2"
+yes "/.remfs is there by name" test -d .remfs
 is "nlink counts subdirectories" "$(stat -c %h t1 .)" "3
 5"
 
@@ -72,15 +72,9 @@ x "a scratch name of 255 bytes" ok create "t1/person/$(printf 's%.0s' {1..255})"
 x "a name of 4000 bytes" ENAMETOOLONG create "t1/person/$(printf 's%.0s' {1..4000}).json"
 
 # ---- control files --------------------------------------------------------------------------------
-is "a type lists .query .search .stats" "$(find t2/doc -mindepth 1 -name '.*' -printf '%f\n' | sort | grep -v '^.schema$')" \
-	".query
-.search
-.stats"
-is "a tenant too" "$(find t2 -maxdepth 1 -mindepth 1 -name '.*' -printf '%f\n' | sort)" \
-	".query
-.search
-.stats"
-for f in .errors .insert .all.jsonl; do
+is "an empty type is empty" "$(ls -A t2/doc)" ""
+is "a tenant lists its types" "$(ls -A t2)" doc
+for f in .query .search .stats .errors .insert .all.jsonl; do
 	x "$f is there by name" ok stat "t2/doc/$f"
 	no "$f is not listed" grep -qxF -- "$f" <(ls -A t2/doc)
 done
@@ -135,3 +129,19 @@ is "mode and time of a directory too" "$(stat -c '%a %.3Y' t1/person)" "750 9811
 is "and the names" "$(find t1/person -name '*.json' | wc -l)" 12
 rm -r t1
 is "nothing left" "$(ls)" ""
+
+# ---- -o list_controls ---------------------------------------------------------------------------------
+mkdir -p t1/person
+echo '{"a":1}' >t1/person/a.json
+cd / && mount_again -o list_controls && cd "$MNT" || exit 1
+is "a type lists .query .search .stats" "$(ls -A t1/person)" ".query
+.search
+.stats
+a.json"
+is "a tenant too" "$(ls -A t1)" ".query
+.search
+.stats
+person"
+is "the root lists .remfs" "$(ls -A)" ".remfs
+t1"
+yes "rm -r gets past them" rm -r t1
