@@ -5,37 +5,100 @@
 #include <fcntl.h>
 
 const struct ctl_row ctl_table[] = {
-    {.kind = 1, .name = ".query", .levels = LEVEL_TENANT | LEVEL_TYPE, .listed = true, .mode = 0666,
+    {.kind = 1,
+     .name = ".query",
+     .levels = LEVEL_TENANT | LEVEL_TYPE,
+     .listed = true,
+     .mode = 0666,
      .help = "write a filter or a SELECT, read the rows as JSON Lines",
-     .open = ctl_query_open, .read = ctl_query_read, .write = ctl_query_write,
-     .flush = ctl_query_flush, .ahead = ctl_query_ahead, .release = ctl_query_release},
-    {.kind = 2, .name = ".search", .levels = LEVEL_TENANT | LEVEL_TYPE, .listed = true, .mode = 0666,
+     .open = ctl_query_open,
+     .read = ctl_query_read,
+     .write = ctl_query_write,
+     .flush = ctl_query_flush,
+     .ready = ctl_query_ready,
+     .ahead = ctl_query_ahead,
+     .release = ctl_query_release},
+    {.kind = 2,
+     .name = ".search",
+     .levels = LEVEL_TENANT | LEVEL_TYPE,
+     .listed = true,
+     .mode = 0666,
      .help = "write a text, read the entities nearest in meaning, best first",
-     .open = ctl_query_open, .read = ctl_query_read, .write = ctl_query_write,
-     .flush = ctl_query_flush, .ahead = ctl_query_ahead, .release = ctl_query_release},
-    {.kind = 3, .name = ".stats", .levels = LEVEL_TENANT | LEVEL_TYPE, .listed = true, .mode = 0444,
-     .help = "counts and sizes, as a JSON object", .make_text = ctl_stats_text},
-    {.kind = 4, .name = ".errors", .levels = LEVEL_TENANT | LEVEL_TYPE, .mode = 0444,
+     .open = ctl_query_open,
+     .read = ctl_query_read,
+     .write = ctl_query_write,
+     .flush = ctl_query_flush,
+     .ready = ctl_query_ready,
+     .ahead = ctl_query_ahead,
+     .release = ctl_query_release},
+    {.kind = 3,
+     .name = ".stats",
+     .levels = LEVEL_TENANT | LEVEL_TYPE,
+     .listed = true,
+     .mode = 0444,
+     .help = "counts and sizes, as a JSON object",
+     .make_text = ctl_stats_text},
+    {.kind = 4,
+     .name = ".errors",
+     .levels = LEVEL_TENANT | LEVEL_TYPE,
+     .mode = 0444,
      .help = "why your last writes and queries here were refused, newest last",
      .make_text = ctl_errors_text},
-    {.kind = 5, .name = ".insert", .levels = LEVEL_TYPE, .mode = 0666, .changes = true,
+    {.kind = 5,
+     .name = ".insert",
+     .levels = LEVEL_TYPE,
+     .mode = 0666,
+     .changes = true,
      .help = "write JSON objects or JSON Lines: each becomes an entity; read the ids back",
-     .read = ctl_insert_read, .write = ctl_insert_write, .flush = ctl_insert_flush,
+     .read = ctl_insert_read,
+     .write = ctl_insert_write,
+     .flush = ctl_insert_flush,
      .release = ctl_insert_release},
-    {.kind = 6, .name = ".all.jsonl", .levels = LEVEL_TYPE, .mode = 0444,
+    {.kind = 6,
+     .name = ".all.jsonl",
+     .levels = LEVEL_TYPE,
+     .mode = 0444,
      .help = "every entity of the type, a line each",
-     .open = ctl_all_open, .read = ctl_all_read, .ahead = ctl_all_ahead,
+     .open = ctl_all_open,
+     .read = ctl_all_read,
+     .ready = ctl_all_ready,
+     .ahead = ctl_all_ahead,
      .release = ctl_all_release},
-    {.kind = 16, .name = ".remfs", .levels = LEVEL_ROOT, .listed = true, .directory = true,
-     .mode = 0555, .help = "about this store"},
-    {.kind = 17, .name = "version", .levels = LEVEL_REMFS, .listed = true, .mode = 0444,
-     .help = "the version of remfs", .make_text = ctl_version_text},
-    {.kind = 18, .name = "config.json", .levels = LEVEL_REMFS, .listed = true, .mode = 0444,
-     .help = "how it is mounted", .make_text = ctl_config_text},
-    {.kind = 19, .name = "stats.json", .levels = LEVEL_REMFS, .listed = true, .mode = 0444,
-     .help = "counts and sizes of the whole store", .make_text = ctl_stats_text},
-    {.kind = 20, .name = "SKILL.md", .levels = LEVEL_REMFS, .listed = true, .mode = 0444,
-     .help = "how to use this file system, for people and agents", .make_text = ctl_skill_text},
+    {.kind = 16,
+     .name = ".remfs",
+     .levels = LEVEL_ROOT,
+     .listed = true,
+     .directory = true,
+     .mode = 0555,
+     .help = "about this store"},
+    {.kind = 17,
+     .name = "version",
+     .levels = LEVEL_REMFS,
+     .listed = true,
+     .mode = 0444,
+     .help = "the version of remfs",
+     .make_text = ctl_version_text},
+    {.kind = 18,
+     .name = "config.json",
+     .levels = LEVEL_REMFS,
+     .listed = true,
+     .mode = 0444,
+     .help = "how it is mounted",
+     .make_text = ctl_config_text},
+    {.kind = 19,
+     .name = "stats.json",
+     .levels = LEVEL_REMFS,
+     .listed = true,
+     .mode = 0444,
+     .help = "counts and sizes of the whole store",
+     .make_text = ctl_stats_text},
+    {.kind = 20,
+     .name = "SKILL.md",
+     .levels = LEVEL_REMFS,
+     .listed = true,
+     .mode = 0444,
+     .help = "how to use this file system, for people and agents",
+     .make_text = ctl_skill_text},
 };
 const unsigned ctl_rows = sizeof ctl_table / sizeof ctl_table[0];
 
@@ -64,7 +127,8 @@ static void ctl_free(struct ctl_file *f)
     free(f);
 }
 
-static struct ctl_file *ctl_new(fuse_req_t req, fuse_ino_t ino, const struct ctl_row *row, int flags)
+static struct ctl_file *ctl_new(fuse_req_t req, fuse_ino_t ino, const struct ctl_row *row,
+                                int flags)
 {
     struct ctl_file *f = calloc(1, sizeof *f);
     if (!f)
@@ -129,22 +193,31 @@ static ssize_t read_text(struct ctl_file *f, char *out, size_t n, off_t off)
     return (ssize_t)n;
 }
 
-static void ctl_read(fuse_req_t req, struct handle *h, size_t size, off_t off)
+/* Makes the bytes and replies with them; f->lock is held. */
+static ssize_t read_and_reply(fuse_req_t req, struct ctl_file *f, size_t size, off_t off)
 {
-    struct ctl_file *f = (struct ctl_file *)h;
     auto_free char *out = malloc(size ? size : 1);
-    if (!out) {
-        fuse_reply_err(req, ENOMEM);
-        return;
-    }
-    pthread_mutex_lock(&f->lock);
-    ssize_t n = f->row->make_text ? read_text(f, out, size, off)
-                                  : f->row->read(f, req, out, size, off);
-    /* The reply comes under the lock: a release that follows it waits until the rest is done. */
+    ssize_t n = -ERR_NOMEM;
+    if (out)
+        n = f->row->make_text ? read_text(f, out, size, off) : f->row->read(f, req, out, size, off);
     if (n < 0)
         reply_rc(req, (int)n);
     else
         fuse_reply_buf(req, out, (size_t)n);
+    return n;
+}
+
+static void ctl_read(fuse_req_t req, struct handle *h, size_t size, off_t off)
+{
+    struct ctl_file *f = (struct ctl_file *)h;
+    const char *p;
+    pthread_mutex_lock(
+        &f->lock); /* over the reply too: a release that follows it waits for the rest */
+    ssize_t n = f->row->ready ? (ssize_t)f->row->ready(f, size, off, &p) : 0;
+    if (n > 0)
+        fuse_reply_buf(req, p, (size_t)n);
+    else
+        n = read_and_reply(req, f, size, off);
     if (n > 0 && f->row->ahead)
         f->row->ahead(f, size);
     pthread_mutex_unlock(&f->lock);
@@ -246,6 +319,16 @@ static ssize_t stream_next(struct stream *s, char *out, size_t n)
     return (ssize_t)got;
 }
 
+size_t stream_ready(struct stream *s, size_t n, off_t off, const char **p)
+{
+    if (!s->answer || (uint64_t)off != s->pos || n == 0 || s->ahead.n - s->taken < n)
+        return 0;
+    *p = s->ahead.p + s->taken;
+    s->taken += n;
+    s->pos += n;
+    return n;
+}
+
 void stream_ahead(struct stream *s, struct ctl_file *f, size_t n)
 {
     if (!s->answer || !s->large || s->ahead_done || s->taken < s->ahead.n)
@@ -308,6 +391,11 @@ int ctl_all_open(struct ctl_file *f)
 ssize_t ctl_all_read(struct ctl_file *f, fuse_req_t req, void *out, size_t n, off_t off)
 {
     return stream_read(f->state, f, req, out, n, off);
+}
+
+size_t ctl_all_ready(struct ctl_file *f, size_t n, off_t off, const char **p)
+{
+    return stream_ready(f->state, n, off, p);
 }
 
 void ctl_all_ahead(struct ctl_file *f, size_t n)

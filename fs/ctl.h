@@ -20,23 +20,23 @@ struct ctl_file { /* an open control file */
     struct coll coll; /* of that directory; zero at the root */
     uid_t uid;
     gid_t gid;
-    pid_t sid;        /* the opener's session id; 0: not known */
-    int flags;        /* of the open */
-    void *state;      /* the row's own */
+    pid_t sid;                      /* the opener's session id; 0: not known */
+    int flags;                      /* of the open */
+    void *state;                    /* the row's own */
     _Atomic(struct answer *) ahead; /* being read ahead of the reader; a release cancels it */
-    struct buf text;  /* rows with make_text: made at the first read */
+    struct buf text;                /* rows with make_text: made at the first read */
     bool have_text;
 };
 
 struct ctl_row {
-    unsigned kind;       /* 1 … INO_CTL_KINDS - 1, part of the inode number: never changes */
+    unsigned kind; /* 1 … INO_CTL_KINDS - 1, part of the inode number: never changes */
     const char *name;
-    unsigned levels;     /* where it is: enum level bits */
-    bool listed;         /* readdir shows it, under -o list_controls or in /.remfs */
-    bool directory;      /* /.remfs */
-    unsigned mode;       /* 0444, 0666, …; the directory's own bits guard the way to it */
-    bool changes;        /* writing needs what writing to the directory needs */
-    const char *help;    /* one line, for SKILL.md and the manual */
+    unsigned levels;  /* where it is: enum level bits */
+    bool listed;      /* readdir shows it, under -o list_controls or in /.remfs */
+    bool directory;   /* /.remfs */
+    unsigned mode;    /* 0444, 0666, …; the directory's own bits guard the way to it */
+    bool changes;     /* writing needs what writing to the directory needs */
+    const char *help; /* one line, for SKILL.md and the manual */
 
     /* A file that is just text, made anew at each open: the only function it needs. */
     int (*make_text)(struct ctl_file *f, struct buf *out);
@@ -47,6 +47,8 @@ struct ctl_row {
     /* All of n, or negative. Bytes go to notices where the kernel has to be told. */
     int (*write)(struct ctl_file *f, const char *p, size_t n, off_t off, struct notices *notices);
     int (*flush)(struct ctl_file *f, struct notices *notices);
+    /* n bytes at off if they were made ahead: *p, valid until the next call on the file; else 0. */
+    size_t (*ready)(struct ctl_file *f, size_t n, off_t off, const char **p);
     /* Called after a reply, to make the next bytes while the reader takes these. */
     void (*ahead)(struct ctl_file *f, size_t n);
     void (*release)(struct ctl_file *f);
@@ -66,11 +68,13 @@ int ctl_query_open(struct ctl_file *f);
 ssize_t ctl_query_read(struct ctl_file *f, fuse_req_t req, void *out, size_t n, off_t off);
 int ctl_query_write(struct ctl_file *f, const char *p, size_t n, off_t off, struct notices *l);
 int ctl_query_flush(struct ctl_file *f, struct notices *l);
+size_t ctl_query_ready(struct ctl_file *f, size_t n, off_t off, const char **p);
 void ctl_query_ahead(struct ctl_file *f, size_t n);
 void ctl_query_release(struct ctl_file *f);
 
 int ctl_all_open(struct ctl_file *f);
 ssize_t ctl_all_read(struct ctl_file *f, fuse_req_t req, void *out, size_t n, off_t off);
+size_t ctl_all_ready(struct ctl_file *f, size_t n, off_t off, const char **p);
 void ctl_all_ahead(struct ctl_file *f, size_t n);
 void ctl_all_release(struct ctl_file *f);
 
@@ -90,16 +94,17 @@ int ctl_skill_text(struct ctl_file *f, struct buf *out);
  * again. */
 struct stream {
     struct answer *answer;
-    uint64_t pos;      /* of the next byte that a reader gets in turn */
-    struct buf ahead;  /* bytes made before they were asked for, from `taken` on */
+    uint64_t pos;     /* of the next byte that a reader gets in turn */
+    struct buf ahead; /* bytes made before they were asked for, from `taken` on */
     size_t taken;
-    ssize_t ahead_rc;  /* what came instead of bytes: 0 the end, or an error */
+    ssize_t ahead_rc; /* what came instead of bytes: 0 the end, or an error */
     bool ahead_done;
-    bool large;        /* the reader came back for more: worth reading ahead */
+    bool large; /* the reader came back for more: worth reading ahead */
     int (*again)(struct ctl_file *f, struct answer **out); /* a new answer from its beginning */
 };
 ssize_t stream_read(struct stream *s, struct ctl_file *f, fuse_req_t req, void *out, size_t n,
                     off_t off);
+size_t stream_ready(struct stream *s, size_t n, off_t off, const char **p);
 void stream_ahead(struct stream *s, struct ctl_file *f, size_t n);
 void stream_close(struct stream *s);
 

@@ -1,8 +1,8 @@
 /* ctl_query.c - `.query` and `.search`: a statement written, its answer read. Contract section 3.
  *
  * The statement is what was written on this open file until the first read; without one, the
- * last that the same user and session wrote (sessions.c). It is parsed at every write and runs at the
- * first read.
+ * last that the same user and session wrote (sessions.c). It is parsed at every write and runs at
+ * the first read.
  */
 #include "fs/ctl.h"
 
@@ -30,9 +30,8 @@ static int check(struct ctl_file *f, struct slice text)
 static int again(struct ctl_file *f, struct answer **out)
 {
     struct statement *q = f->state;
-    return f->row->kind == KIND_SEARCH
-               ? store_search(f->fs->st, f->coll, slice_buf(&q->text), out)
-               : store_query(f->fs->st, f->coll, slice_buf(&q->text), out);
+    return f->row->kind == KIND_SEARCH ? store_search(f->fs->st, f->coll, slice_buf(&q->text), out)
+                                       : store_query(f->fs->st, f->coll, slice_buf(&q->text), out);
 }
 
 int ctl_query_open(struct ctl_file *f)
@@ -122,7 +121,8 @@ int ctl_query_flush(struct ctl_file *f, struct notices *l)
     return rc;
 }
 
-/* The first read: where the answer begins, and to which statement. 1: there is one; 0: never asked. */
+/* The first read: where the answer begins, and to which statement. 1: there is one; 0: never asked.
+ */
 static int begin(struct ctl_file *f, struct statement *q, off_t off)
 {
     q->base = q->own ? (uint64_t)off : 0; /* the offset has counted what was written */
@@ -162,6 +162,14 @@ ssize_t ctl_query_read(struct ctl_file *f, fuse_req_t req, void *out, size_t n, 
     if (got < 0 && got != -ERR_CANCELED)
         note(f, (int)got);
     return got;
+}
+
+size_t ctl_query_ready(struct ctl_file *f, size_t n, off_t off, const char **p)
+{
+    struct statement *q = f->state;
+    if (!q->reading || q->refused || (uint64_t)off < q->base || off == 0)
+        return 0;
+    return stream_ready(&q->stream, n, off - (off_t)q->base, p);
 }
 
 void ctl_query_ahead(struct ctl_file *f, size_t n)

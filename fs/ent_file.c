@@ -1,4 +1,5 @@
-/* ent_file.c - an entity that is open: the version that a reader pinned, the text that a writer collects.
+/* ent_file.c - an entity that is open: the version that a reader pinned, the text that a writer
+ * collects.
  *
  * This is where a write() goes to the store (ent_text_write) and where close() commits it
  * (ent_text_commit, in commit_text below). Contract section 2.
@@ -12,7 +13,7 @@
 
 struct ent_reader {
     struct handle h;
-    bool direct; /* past the page cache */
+    bool direct;       /* past the page cache */
     struct blob *blob; /* the version that was opened */
 };
 
@@ -23,8 +24,8 @@ struct ent_writer {
     uint64_t ino;
     struct coll coll;
     bool append;
-    bool write_refused;     /* a write was refused, and said so: the commit need not say it again */
-    bool refused_noted;     /* the last refusal is in .errors under … */
+    bool write_refused; /* a write was refused, and said so: the commit need not say it again */
+    bool refused_noted; /* the last refusal is in .errors under … */
     uint64_t refused_ticket; /* … this ticket */
     int64_t mtime_override;  /* utimens while it is open; 0: none. Atomic (inode.c writes it). */
 };
@@ -104,8 +105,9 @@ static int open_reader(fuse_req_t req, const struct file_ref *ref, struct fuse_f
 static void reader_read(fuse_req_t req, struct handle *h, size_t size, off_t off)
 {
     struct blob *b = ((struct ent_reader *)h)->blob;
-    /* Once the reply is written the reader may close and the last reference go, while AddressSanitizer
-     * looks at what was written after the call: so the bytes are held across it. */
+    /* Once the reply is written the reader may close and the last reference go, while
+     * AddressSanitizer looks at what was written after the call: so the bytes are held across it.
+     */
     atomic_fetch_add(&b->refs, 1);
     handle_done(h);
     size_t n = b->n, at = (uint64_t)off < n ? (size_t)off : n;
@@ -372,8 +374,8 @@ bool ent_handle_size(struct handle *h, uint64_t *size)
     return true;
 }
 
-/* truncate(2) by path: a text of its own, committed at once. To nothing: an empty file is no entity, so
- * that changes nothing, as with `: > x.json`. */
+/* truncate(2) by path: a text of its own, committed at once. To nothing: an empty file is no
+ * entity, so that changes nothing, as with `: > x.json`. */
 static int truncate_path(struct fs *fs, const struct file_ref *ref, uint64_t size, uint64_t *shown)
 {
     struct ent_text *t;

@@ -2,10 +2,12 @@
  *
  * Where to look: fs.c session and loop · ops_lookup.c names to entries · ops_dir.c directories ·
  * ops_file.c open files · ops_attr.c attributes · ent_file.c an entity being read or written ·
- * ctl*.c control files · inode.c numbers · notify.c telling the kernel · errors.c what .errors shows.
+ * ctl*.c control files · inode.c numbers · notify.c telling the kernel · errors.c what .errors
+ * shows.
  *
- * Threads: requests are served by many at once. Lock order: a handle's lock, then one of inodes.lock,
- * errors.lock, sessions.lock, notify.lock (leaves: nothing is called while one of these is held).
+ * Threads: requests are served by many at once. Lock order: a handle's lock, then one of
+ * inodes.lock, errors.lock, sessions.lock, notify.lock (leaves: nothing is called while one of
+ * these is held).
  */
 #ifndef REMFS_FS_INT_H
 #define REMFS_FS_INT_H
@@ -37,7 +39,7 @@ struct fs {
     struct errors *errors;
     struct sessions *sessions;
     struct notifier *notifier;
-    double ttl;        /* seconds that entries and attributes hold */
+    double ttl; /* seconds that entries and attributes hold */
     bool read_only;
     bool list_controls;
     bool debug;
@@ -78,7 +80,8 @@ static inline double fs_ttl(struct fs *fs, unsigned long stamp)
 /* Replies with the errno of rc. */
 void reply_rc(fuse_req_t req, int rc);
 
-/* ---- places: what a directory's number means --------------------------------------------------- */
+/* ---- places: what a directory's number means ---------------------------------------------------
+ */
 
 enum level { LEVEL_ROOT = 1, LEVEL_REMFS = 2, LEVEL_TENANT = 4, LEVEL_TYPE = 8 };
 
@@ -91,7 +94,8 @@ struct place {
 /* ERR_NOTFOUND: no such directory (any more); ERR_NOTDIR: a file. */
 int place_of(struct fs *fs, uint64_t ino, struct place *out);
 
-/* ---- attributes -------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------
+ */
 
 void stat_of_file(const struct file_attr *a, bool gone, struct stat *st);
 void stat_of_dir(const struct dir_attr *a, struct stat *st);
@@ -101,7 +105,8 @@ bool stat_of_ctl(struct fs *fs, uint64_t ino, struct stat *st);
 /* The attributes of a file that the kernel knows, whatever became of it. */
 int file_attr_of(struct fs *fs, const struct file_ref *ref, struct file_attr *out);
 
-/* ---- handles ----------------------------------------------------------------------------------- */
+/* ---- handles -----------------------------------------------------------------------------------
+ */
 
 enum handle_kind { HANDLE_ENT_READ, HANDLE_ENT_WRITE, HANDLE_SCRATCH, HANDLE_CTL };
 
@@ -113,7 +118,8 @@ struct handle { /* what fi->fh points to; the first member of each kind of handl
 
 /* A handle travels from the thread that opened it to others through the kernel, an order that the C
  * memory model (and ThreadSanitizer) does not see: so it is published and received. */
-static inline void handle_publish(struct fuse_file_info *fi, struct handle *h, enum handle_kind kind)
+static inline void handle_publish(struct fuse_file_info *fi, struct handle *h,
+                                  enum handle_kind kind)
 {
     fi->fh = (uintptr_t)h;
     atomic_store_explicit(&h->kind, kind, memory_order_release);
@@ -126,8 +132,8 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
     return h;
 }
 
-/* The same the other way round, for handles without a lock: before the reply to a request that used it,
- * and before its memory goes. */
+/* The same the other way round, for handles without a lock: before the reply to a request that used
+ * it, and before its memory goes. */
 static inline void handle_done(struct handle *h)
 {
     atomic_fetch_add_explicit(&h->uses, 1, memory_order_release);
@@ -138,8 +144,8 @@ static inline void handle_last(struct handle *h)
     atomic_load_explicit(&h->uses, memory_order_acquire);
 }
 
-/* One uniform row of functions per kind of open file (ops_file.c has the table). A function that replies
- * does so exactly once. */
+/* One uniform row of functions per kind of open file (ops_file.c has the table). A function that
+ * replies does so exactly once. */
 struct handle_ops {
     void (*read)(fuse_req_t req, struct handle *h, size_t size, off_t off);
     void (*write)(fuse_req_t req, struct handle *h, const char *p, size_t n, off_t off);
@@ -150,8 +156,8 @@ struct handle_ops {
 
 extern const struct handle_ops ent_read_ops, ent_write_ops, scratch_ops, ctl_ops;
 
-/* ent_file.c, scratch_file.c. 0: replied to. ent_open() says ERR_STALE for a file that is being replaced at
- * this moment. */
+/* ent_file.c, scratch_file.c. 0: replied to. ent_open() says ERR_STALE for a file that is being
+ * replaced at this moment. */
 int ent_open(fuse_req_t req, const struct file_ref *ref, struct fuse_file_info *fi);
 int ent_create_handle(struct fs *fs, uint64_t nodeid, pid_t pid, struct coll c, struct slice name,
                       const struct file_attr *attr, int flags, struct fuse_file_info *fi);
@@ -162,18 +168,20 @@ int scratch_create_handle(struct fs *fs, uint64_t nodeid, uint64_t ino, struct c
  * opening it. */
 struct blob *ent_last_text(struct fs *fs, struct coll c, struct slice name, uint64_t ino,
                            uint64_t *version);
-/* Truncation through a handle (ftruncate) or by path; size in bytes; *out are the attributes after. */
+/* Truncation through a handle (ftruncate) or by path; size in bytes; *out are the attributes after.
+ */
 int ent_truncate(struct fs *fs, const struct file_ref *ref, struct handle *h, uint64_t size,
                  uint64_t *shown);
 /* The size that this handle sees; false: that of the file. */
 bool ent_handle_size(struct handle *h, uint64_t *size);
 
-/* ---- errors: what `.errors` shows ---------------------------------------------------------------- */
+/* ---- errors: what `.errors` shows
+ * ---------------------------------------------------------------- */
 
 struct errors *errors_new(void);
 void errors_free(struct errors *e);
-/* Notes err_msg() of this thread for the user, at a directory (a type's or tenant's number). what: the
- * file's name or "". Returns a ticket for errors_withdraw(). */
+/* Notes err_msg() of this thread for the user, at a directory (a type's or tenant's number). what:
+ * the file's name or "". Returns a ticket for errors_withdraw(). */
 uint64_t errors_note(struct fs *fs, uint64_t dir_ino, uid_t uid, const char *what, int rc);
 /* An incomplete text was completed after all. */
 void errors_withdraw(struct fs *fs, uint64_t ticket);
@@ -181,14 +189,16 @@ void errors_withdraw(struct fs *fs, uint64_t ticket);
 int errors_text(struct fs *fs, uint64_t dir_ino, uid_t uid, struct buf *out);
 uint64_t coll_ino(struct fs *fs, struct coll c);
 
-/* ---- notify: telling the kernel, in a thread of its own ------------------------------------------- */
+/* ---- notify: telling the kernel, in a thread of its own
+ * ------------------------------------------- */
 
-/* Telling may wait for a directory's lock in the kernel, whose holder may wait for one of our threads:
- * so a worker thread never does it, and the reply that must come after is sent by the notifier. */
+/* Telling may wait for a directory's lock in the kernel, whose holder may wait for one of our
+ * threads: so a worker thread never does it, and the reply that must come after is sent by the
+ * notifier. */
 struct notice {
     enum { NOTICE_INODE, NOTICE_PAGES, NOTICE_ENTRY } kind; /* attributes; also content; a name */
-    uint64_t ino; /* NOTICE_ENTRY: of the directory */
-    char *name;   /* owned; NOTICE_ENTRY */
+    uint64_t ino;                                           /* NOTICE_ENTRY: of the directory */
+    char *name;                                             /* owned; NOTICE_ENTRY */
 };
 
 struct notices { /* a list in the making */
@@ -205,7 +215,8 @@ void notices_add_entry(struct notices *l, uint64_t dir_ino, struct slice name);
  * error code (0: success). An empty list is replied to at once. req NULL: nobody waits. */
 void notifier_send(struct notifier *n, struct notices *l, fuse_req_t req, ssize_t written, int err);
 
-/* ---- operations ---------------------------------------------------------------------------------- */
+/* ---- operations
+ * ---------------------------------------------------------------------------------- */
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n);

@@ -1,4 +1,5 @@
-/* inode.c - the table of files that the kernel knows; see inode.h. It calls neither the store nor FUSE. */
+/* inode.c - the table of files that the kernel knows; see inode.h. It calls neither the store nor
+ * FUSE. */
 #include "fs/inode.h"
 #include "store/base/clock.h"
 #include "store/base/cleanup.h"
@@ -333,8 +334,9 @@ struct blob *inodes_text(struct inodes *t, uint64_t nodeid, struct file_attr *at
     return n->text;
 }
 
-void inodes_keep_text(struct inodes *t, uint64_t nodeid, struct blob *b, const struct file_attr *attr,
-                      const atomic_ulong *changes, unsigned long stamp)
+void inodes_keep_text(struct inodes *t, uint64_t nodeid, struct blob *b,
+                      const struct file_attr *attr, const atomic_ulong *changes,
+                      unsigned long stamp)
 {
     if (b->n > INODES_TEXT_MAX)
         return;
@@ -371,7 +373,7 @@ void inodes_open_read(struct inodes *t, uint64_t nodeid, pid_t pid, const struct
     *direct = false;
     n->cached_version = attr->version;
     n->readers++;
-    if (!n->text) /* kept text: it is pinned already */
+    if (!n->text)     /* kept text: it is pinned already */
         pin(n, attr); /* what remains should the file part from this node */
 }
 
@@ -504,7 +506,8 @@ bool inodes_scratch_open(struct inodes *t, uint64_t ino)
     return n && n->scratch > 0;
 }
 
-void inodes_renamed(struct inodes *t, struct coll c, struct slice name, const struct file_attr *attr)
+void inodes_renamed(struct inodes *t, struct coll c, struct slice name,
+                    const struct file_attr *attr)
 {
     with_lock(&t->lock);
     struct node *n = find_current(t, attr->ino);
@@ -542,7 +545,8 @@ enum inode_stale inodes_replaced(struct inodes *t, uint64_t ino, uint64_t *nodei
 {
     with_lock(&t->lock);
     struct node *n = find_current(t, ino);
-    if (!n) /* parted, and not looked up since: the kernel may still lead the name to the old node */
+    if (!n) /* parted, and not looked up since: the kernel may still lead the name to the old node
+             */
         return find(t, ino) ? STALE_ENTRY : STALE_NONE;
     *nodeid = n->nodeid;
     node_drop_text(t, n);

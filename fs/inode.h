@@ -6,17 +6,18 @@
  *   [2^57, 2^58)            a further node id of a file, see "parting" below; never an st_ino
  *   bit 63                  control files: 1 | directory's number << 6 | kind
  *
- * Directories need no table: the store's catalogue is in memory. Control files need none: the number says
- * it all. A file that the kernel knows has a struct node here, from its first lookup to the last forget;
- * it keeps where the file is (type and name), since the kernel speaks of it by number alone.
+ * Directories need no table: the store's catalogue is in memory. Control files need none: the
+ * number says it all. A file that the kernel knows has a struct node here, from its first lookup to
+ * the last forget; it keeps where the file is (type and name), since the kernel speaks of it by
+ * number alone.
  *
  * Parting. The kernel has one page cache and one size for a node id, but an open entity keeps the
  * version that it opened. So a node id with cached readers is never written through: an open for
- * writing (or a batch that replaced the entity) parts the file from that node id; readers go on with
- * the old one and its attributes, and the next lookup gets a fresh node id. An opener that comes with
- * the old one is answered ESTALE, upon which the kernel looks the name up again and comes back, once.
- * For that moment the file is reserved for it: nobody else uses its page cache, so that it cannot part
- * a second time.
+ * writing (or a batch that replaced the entity) parts the file from that node id; readers go on
+ * with the old one and its attributes, and the next lookup gets a fresh node id. An opener that
+ * comes with the old one is answered ESTALE, upon which the kernel looks the name up again and
+ * comes back, once. For that moment the file is reserved for it: nobody else uses its page cache,
+ * so that it cannot part a second time.
  *
  * Threads: one mutex (inodes.lock) guards the tables and every struct node; it is a leaf lock, held
  * for look-ups and small updates only, never over a call of the store or of libfuse.
@@ -57,8 +58,8 @@ static inline unsigned ino_ctl_kind(uint64_t ino)
 struct node;
 struct inodes;
 
-/* The text of one version of an entity, shared by all handles that have it open and, for a while, kept
- * for the next one. Counted; immutable. */
+/* The text of one version of an entity, shared by all handles that have it open and, for a while,
+ * kept for the next one. Counted; immutable. */
 struct blob {
     atomic_uint refs;
     size_t n;
@@ -73,8 +74,8 @@ struct file_ref {
     uint64_t nodeid, ino;
     struct coll coll;
     enum file_kind kind;
-    bool gone;   /* unlinked, or replaced by a rename: pinned holds its last attributes */
-    bool parted; /* readers of an older version; pinned holds that version's attributes */
+    bool gone;    /* unlinked, or replaced by a rename: pinned holds its last attributes */
+    bool parted;  /* readers of an older version; pinned holds that version's attributes */
     bool writing; /* open for writing by somebody: attributes must not be cached */
     bool has_pinned;
     struct file_attr pinned; /* also of the version that readers opened */
@@ -90,28 +91,30 @@ static inline struct slice ref_name(const struct file_ref *r)
 struct inodes *inodes_new(void); /* NULL: out of memory */
 void inodes_free(struct inodes *t);
 
-/* The kernel gets an entry for this file: one more look-up is counted. *nodeid is what to tell it. */
+/* The kernel gets an entry for this file: one more look-up is counted. *nodeid is what to tell it.
+ */
 int inodes_lookup(struct inodes *t, struct coll c, struct slice name, const struct file_attr *attr,
                   uint64_t *nodeid, bool *writing);
 void inodes_forget(struct inodes *t, uint64_t nodeid, uint64_t n);
 /* false: not a file that the kernel knows (a directory, perhaps). */
 bool inodes_ref(struct inodes *t, uint64_t nodeid, struct file_ref *out);
 
-/* The current version's text if it is kept, with a reference for the caller, and its attributes; else
- * NULL. */
+/* The current version's text if it is kept, with a reference for the caller, and its attributes;
+ * else NULL. */
 struct blob *inodes_text(struct inodes *t, uint64_t nodeid, struct file_attr *attr);
 /* Keeps a text that was read from the store, unless content changed since `stamp` was taken from
  * *changes (see fs_stamp()). At most INODES_TEXT_BYTES are kept, the latest. */
 #define INODES_TEXT_BYTES (16u << 20)
 #define INODES_TEXT_MAX (256u << 10) /* of one text */
-void inodes_keep_text(struct inodes *t, uint64_t nodeid, struct blob *b, const struct file_attr *attr,
-                      const atomic_ulong *changes, unsigned long stamp);
+void inodes_keep_text(struct inodes *t, uint64_t nodeid, struct blob *b,
+                      const struct file_attr *attr, const atomic_ulong *changes,
+                      unsigned long stamp);
 /* The file has new content: whatever is kept of it goes. Call it after *changes has grown. */
 void inodes_drop_text(struct inodes *t, uint64_t ino);
 
 /* An open by thread pid for reading: *keep when the kernel may keep the page cache it has; *direct
- * when it must be bypassed: a writer is there, or a reservation, or what was read is not fresh. Counted
- * until inodes_close_read(). */
+ * when it must be bypassed: a writer is there, or a reservation, or what was read is not fresh.
+ * Counted until inodes_close_read(). */
 void inodes_open_read(struct inodes *t, uint64_t nodeid, pid_t pid, const struct file_attr *attr,
                       bool fresh, bool *keep, bool *direct);
 void inodes_close_read(struct inodes *t, uint64_t nodeid, bool direct);
@@ -121,21 +124,22 @@ bool inodes_open_write(struct inodes *t, uint64_t nodeid, pid_t pid, int64_t *mt
 /* Reserves the file that the thread will find when it looks the name up again. */
 void inodes_reserve(struct inodes *t, uint64_t ino, pid_t pid, bool writer);
 void inodes_close_write(struct inodes *t, uint64_t nodeid, int64_t *mtime_override);
-/* The kernel was told attributes of a file that is being written. Such an answer may be taken up late,
- * after the commit: true, once, if it was so and the kernel has to be told to drop them. */
+/* The kernel was told attributes of a file that is being written. Such an answer may be taken up
+ * late, after the commit: true, once, if it was so and the kernel has to be told to drop them. */
 void inodes_told_beside(struct inodes *t, uint64_t nodeid);
 bool inodes_take_told_beside(struct inodes *t, uint64_t nodeid);
 /* utimens on a file with open write handles: their commit keeps this mtime. */
 void inodes_set_mtime(struct inodes *t, uint64_t nodeid, int64_t mtime);
 
-/* Open scratch handles of a node (they keep an unlinked file's bytes). Returns the new count; when a gone
- * file's last handle closes, *drop says that its bytes may go. */
+/* Open scratch handles of a node (they keep an unlinked file's bytes). Returns the new count; when
+ * a gone file's last handle closes, *drop says that its bytes may go. */
 void inodes_open_scratch(struct inodes *t, uint64_t nodeid);
 void inodes_close_scratch(struct inodes *t, uint64_t nodeid, bool *drop);
 bool inodes_scratch_open(struct inodes *t, uint64_t ino);
 
 /* The file has moved, or its kind changed. */
-void inodes_renamed(struct inodes *t, struct coll c, struct slice name, const struct file_attr *attr);
+void inodes_renamed(struct inodes *t, struct coll c, struct slice name,
+                    const struct file_attr *attr);
 /* The file has no name any more. text (a reference that is taken over, or NULL) of that version
  * is what an open of it finds that was under way meanwhile. */
 void inodes_gone(struct inodes *t, const struct file_attr *last, struct blob *text,
@@ -150,12 +154,12 @@ enum inode_stale inodes_replaced(struct inodes *t, uint64_t ino, uint64_t *nodei
 void inodes_note_absent(struct inodes *t, uint64_t dir_ino, struct slice name);
 bool inodes_maybe_absent(struct inodes *t, uint64_t dir_ino, struct slice name);
 
-/* What the kernel's cached listing of a directory was made from: true when it is still `changes`, which
- * is noted otherwise. */
+/* What the kernel's cached listing of a directory was made from: true when it is still `changes`,
+ * which is noted otherwise. */
 bool inodes_listing_current(struct inodes *t, uint64_t dir_ino, uint64_t changes);
-/* A name in the directory was looked up. true, once after an opendir: so many in a row that an `ls -l`
- * goes through a listing which the kernel has cached without attributes; without that cache it asks for
- * names and attributes together, by the hundred. */
+/* A name in the directory was looked up. true, once after an opendir: so many in a row that an `ls
+ * -l` goes through a listing which the kernel has cached without attributes; without that cache it
+ * asks for names and attributes together, by the hundred. */
 bool inodes_listing_walked(struct inodes *t, uint64_t dir_ino);
 
 size_t inodes_count(struct inodes *t);

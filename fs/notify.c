@@ -71,7 +71,8 @@ static void tell(struct fs *fs, struct notices *l)
         if (n->kind == NOTICE_ENTRY)
             rc = fuse_lowlevel_notify_inval_entry(fs->se, n->ino, n->name, strlen(n->name));
         else
-            rc = fuse_lowlevel_notify_inval_inode(fs->se, n->ino, n->kind == NOTICE_PAGES ? 0 : -1, 0);
+            rc = fuse_lowlevel_notify_inval_inode(fs->se, n->ino, n->kind == NOTICE_PAGES ? 0 : -1,
+                                                  0);
         if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR && rc != -ENODEV)
             log_debug("telling the kernel of a change: %s", strerror(-rc));
         free(n->name);

@@ -180,8 +180,8 @@ static int setattr_meta(struct fs *fs, const struct file_ref *ref, const struct 
 {
     if (ref->gone || ref->parted) /* fchmod of a file without a name: nothing to keep it in */
         return file_attr_of(fs, ref, out);
-    struct file_attr v = {.mode = w->mode, .uid = w->uid, .gid = w->gid, .atime = w->atime,
-                          .mtime = w->mtime};
+    struct file_attr v = {
+        .mode = w->mode, .uid = w->uid, .gid = w->gid, .atime = w->atime, .mtime = w->mtime};
     int rc = store_setattr(fs->st, ref->coll, ref_name(ref), &v, w->mask, out);
     if (rc == 0 && (w->mask & ATTR_MTIME))
         inodes_set_mtime(fs->inodes, ref->nodeid, w->mtime);
@@ -230,8 +230,8 @@ static void setattr_dir(fuse_req_t req, struct fs *fs, uint64_t ino, const struc
     struct wanted w;
     struct dir_attr out;
     wanted_of(attr, to_set, &w);
-    struct dir_attr v = {.mode = w.mode, .uid = w.uid, .gid = w.gid, .atime = w.atime,
-                         .mtime = w.mtime};
+    struct dir_attr v = {
+        .mode = w.mode, .uid = w.uid, .gid = w.gid, .atime = w.atime, .mtime = w.mtime};
     int rc = store_dir_setattr(fs->st, ino, &v, w.mask, &out);
     if (rc < 0) {
         reply_rc(req, rc);
@@ -291,7 +291,8 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
     fuse_reply_statfs(req, &v);
 }
 
-/* The kernel checks permissions itself (default_permissions); this only says whether it is there. */
+/* The kernel checks permissions itself (default_permissions); this only says whether it is there.
+ */
 void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
     (void)mask;
@@ -344,8 +345,8 @@ static int xattr_value(struct fs *fs, const struct file_ref *ref, const char *ke
     return rc < 0 ? rc : buf_puts(out, d.name);
 }
 
-/* ENODATA for ours that is not there, ENOTSUP for everything else: tools then ask no more (an ls -l of
- * 100,000 files asks once, not 100,000 times). */
+/* ENODATA for ours that is not there, ENOTSUP for everything else: tools then ask no more (an ls -l
+ * of 100,000 files asks once, not 100,000 times). */
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     struct fs *fs = fs_of(req);

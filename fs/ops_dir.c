@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* Cookies of a listing: 1 ".", 2 "..", then the control files by row, below 64; then the children of the
- * root and of tenants by inode number + 64, and files by the store's cookie (64 or more). A cookie stands
- * for a place, not for a count: it holds while names come and go. */
+/* Cookies of a listing: 1 ".", 2 "..", then the control files by row, below 64; then the children
+ * of the root and of tenants by inode number + 64, and files by the store's cookie (64 or more). A
+ * cookie stands for a place, not for a count: it holds while names come and go. */
 #define COOKIE_DOT 1
 #define COOKIE_DOTDOT 2
 #define COOKIE_CHILDREN 64
@@ -45,8 +45,8 @@ static int add_self(struct listing *l, const char *name, uint64_t ino, uint64_t 
     return add_entry(l, name, &e, cookie);
 }
 
-/* Hidden, unless the mount says otherwise: a tree that is copied (cp -r, rsync, tar) is one of entities,
- * and in the copy these files are there already. What is inside /.remfs is listed. */
+/* Hidden, unless the mount says otherwise: a tree that is copied (cp -r, rsync, tar) is one of
+ * entities, and in the copy these files are there already. What is inside /.remfs is listed. */
 static int add_controls(struct listing *l, off_t off)
 {
     uint64_t dir = l->place.level == LEVEL_REMFS ? STORE_INO_ROOT : l->place.ino;
@@ -262,7 +262,8 @@ static int rename_file(struct fs *fs, const struct place *from, const char *name
         else if (old.kind == FILE_SCRATCH && inodes_scratch_open(fs->inodes, old.ino))
             flags |= STORE_RENAME_KEEP_ORPHAN;
     }
-    int rc = store_rename(fs->st, from->attr.coll, slice_str(name), to->attr.coll, to_name, flags, &r);
+    int rc =
+        store_rename(fs->st, from->attr.coll, slice_str(name), to->attr.coll, to_name, flags, &r);
     if (rc < 0) {
         if (text)
             blob_put(text);

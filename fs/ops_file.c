@@ -103,8 +103,8 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
         fuse_reply_entry(req, &e);
 }
 
-/* The kernel is about to look the name up again and come back, once: what it finds then is to be free
- * for it. */
+/* The kernel is about to look the name up again and come back, once: what it finds then is to be
+ * free for it. */
 static void reserve_named(fuse_req_t req, const struct file_ref *ref, bool writer)
 {
     struct fs *fs = fs_of(req);
@@ -114,8 +114,8 @@ static void reserve_named(fuse_req_t req, const struct file_ref *ref, bool write
     err_set(ERR_STALE, "the file was replaced");
 }
 
-/* A rename that replaces a file is two steps here: in the store, then in the table of nodes. An open
- * that falls between them tries again; the kernel would do so too, but only once. */
+/* A rename that replaces a file is two steps here: in the store, then in the table of nodes. An
+ * open that falls between them tries again; the kernel would do so too, but only once. */
 #define OPEN_TRIES 1000
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -146,8 +146,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     reply_rc(req, rc);
 }
 
-/* A reply lets the kernel send the next request, a release among them, while the function that replied
- * is still returning: so none of them touches a handle after its reply, but under the handle's own lock.
+/* A reply lets the kernel send the next request, a release among them, while the function that
+ * replied is still returning: so none of them touches a handle after its reply, but under the
+ * handle's own lock.
  */
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {

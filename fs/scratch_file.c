@@ -1,4 +1,5 @@
-/* scratch_file.c - a scratch file that is open: plain bytes, through the page cache, at once in the store.
+/* scratch_file.c - a scratch file that is open: plain bytes, through the page cache, at once in the
+ * store.
  *
  * All handles of a scratch file see each other's writes, as on any file system.
  */
@@ -86,7 +87,8 @@ static void scratch_read(fuse_req_t req, struct handle *h, size_t size, off_t of
         return;
     }
     scratch_ref(fs, s, &ref);
-    ssize_t n = store_scratch_read(fs->st, ref.coll, ref_name(&ref), s->ino, (uint64_t)off, out, size);
+    ssize_t n =
+        store_scratch_read(fs->st, ref.coll, ref_name(&ref), s->ino, (uint64_t)off, out, size);
     if (n == -ERR_NOTFOUND) { /* it moved between the two */
         scratch_ref(fs, s, &ref);
         n = store_scratch_read(fs->st, ref.coll, ref_name(&ref), s->ino, (uint64_t)off, out, size);

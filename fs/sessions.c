@@ -1,7 +1,7 @@
 /* sessions.c - the last statement that a user wrote to `.query` or `.search`, by session id.
  *
- * `echo q > .query; cat .query` are two open files, often of two processes; what they share is the user
- * and the session. Contract section 3, item 5. A bounded table: the oldest go first.
+ * `echo q > .query; cat .query` are two open files, often of two processes; what they share is the
+ * user and the session. Contract section 3, item 5. A bounded table: the oldest go first.
  *
  * Threads: sessions.lock guards all of it; a leaf lock.
  */
@@ -64,7 +64,8 @@ void sessions_free(struct sessions *s)
     free(s);
 }
 
-/* Field 6 of /proc/PID/stat; the command in field 2 may hold anything, but ends with the last ')'. */
+/* Field 6 of /proc/PID/stat; the command in field 2 may hold anything, but ends with the last ')'.
+ */
 pid_t session_of(pid_t pid)
 {
     char path[32], text[512];
@@ -131,8 +132,9 @@ int sessions_get(struct sessions *s, uint64_t ino, uid_t uid, pid_t sid, struct 
             recent += now - it->written <= CONTEST_NS;
         }
         if (recent > 1)
-            return err_set(ERR_BUSY, "several of your sessions wrote here within a minute: write the "
-                                     "statement and read the answer in one session");
+            return err_set(ERR_BUSY,
+                           "several of your sessions wrote here within a minute: write the "
+                           "statement and read the answer in one session");
         e = last;
     }
     if (!e || e->n == 0)

@@ -1,4 +1,5 @@
-/* unit_inode.c - the table of files that the kernel knows: look-ups, parting, stale names, sessions. */
+/* unit_inode.c - the table of files that the kernel knows: look-ups, parting, stale names,
+ * sessions. */
 #include "fs/ctl.h"
 
 #include <check.h>
@@ -136,7 +137,8 @@ START_TEST(batches_say_what_is_stale)
     ck_assert(inodes_ref(t, 100, &ref));
     ck_assert(ref.parted);
     ck_assert_uint_eq(ref.pinned.version, 1); /* what the readers opened */
-    ck_assert_int_eq(inodes_replaced(t, 100, &nodeid), STALE_ENTRY); /* until it is looked up again */
+    ck_assert_int_eq(inodes_replaced(t, 100, &nodeid),
+                     STALE_ENTRY); /* until it is looked up again */
     inodes_close_read(t, 100, false);
 }
 END_TEST
