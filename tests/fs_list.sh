@@ -44,9 +44,9 @@ is "counted" "$(jq '[.. | .entities? // empty][0]' .stats)" "$N"
 # ---- places -----------------------------------------------------------------------------------------
 cd ../small || exit 1
 seq 3000 | awk '{printf "{\"id\":\"s%d\"}\n", $1}' >.insert
-x "telldir and seekdir" "3005 entries, 0 wrong" telldir .
-x "in the root too" "4 entries, 0 wrong" telldir ../..
-x "and in a tenant" "7 entries, 0 wrong" telldir ..
+x "telldir and seekdir" "3002 entries, 0 wrong" telldir .
+x "in the root too" "3 entries, 0 wrong" telldir ../..
+x "and in a tenant" "4 entries, 0 wrong" telldir ..
 seq 1000 | awk '{printf "{\"id\":\"x%d\"}\n", $1}' >.insert
 for i in 1 2 3; do
 	x "names that stay come once while others come and go ($i)" "3000 others, 0 twice" churn . x

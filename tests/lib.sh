@@ -185,6 +185,15 @@ mount_start() {
 	fi
 }
 
+# libfuse ends its threads by cancelling them. One that is inside read() at that moment leaves
+# ThreadSanitizer's runtime in a state that it calls an error, after all the work: "finished with ignores
+# enabled", made by libfuse3, and status 66. That, alone, is not a finding.
+tsan_farewell() { # STATUS
+	[ "$SANITIZED" = thread ] && [ "$1" = 66 ] && [ ! -s "$T/stdout" ] &&
+		grep -q 'finished with ignores enabled, created at:' "$T/stderr" && grep -q 'libfuse3' "$T/stderr" &&
+		! grep -q 'WARNING: ThreadSanitizer\|remfs:' "$T/stderr"
+}
+
 # Asks for the end and judges it. mount_stop [NAME]
 mount_stop() {
 	local name=${1:-the daemon ended by itself with status 0, silently} status=0 out
@@ -198,6 +207,10 @@ mount_stop() {
 	local code=0
 	wait "$PID" || code=$?
 	PID=
+	if tsan_farewell "$code"; then
+		code=0
+		: >"$T/stderr"
+	fi
 	if [ "$code" != 0 ] || [ -s "$T/stderr" ] || [ -s "$T/stdout" ]; then
 		not_ok "$name" "status $code" "$(cat "$T/stdout" "$T/stderr")"
 	elif [ "$status" = 0 ]; then
