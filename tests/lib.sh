@@ -188,10 +188,11 @@ mount_start() {
 # libfuse ends its threads by cancelling them. One that is inside read() at that moment leaves
 # ThreadSanitizer's runtime in a state that it calls an error, after all the work: "finished with ignores
 # enabled", made by libfuse3, and status 66. That, alone, is not a finding.
-tsan_farewell() { # STATUS
+tsan_farewell() { # STATUS [FILE of its words]
+	local said=${2:-$T/stderr}
 	[ "$SANITIZED" = thread ] && [ "$1" = 66 ] && [ ! -s "$T/stdout" ] &&
-		grep -q 'finished with ignores enabled, created at:' "$T/stderr" && grep -q 'libfuse3' "$T/stderr" &&
-		! grep -q 'WARNING: ThreadSanitizer\|remfs:' "$T/stderr"
+		grep -q 'finished with ignores enabled, created at:' "$said" && grep -q 'libfuse3' "$said" &&
+		! grep -q 'WARNING: ThreadSanitizer\|remfs:' "$said"
 }
 
 # Asks for the end and judges it. mount_stop [NAME]
