@@ -30,8 +30,10 @@ int check_rows(struct check *k, char space, check_row_fn *fn, void *ctx)
     auto_kv_page page = KV_PAGE_INIT;
     auto_buf after = BUF_INIT;
     do {
-        struct kv_range range = {
-            .prefix = slice_of(&space, 1), .after = slice_buf(&after), .limit = 4096};
+        struct kv_range range = {.verify = true,
+                                 .prefix = slice_of(&space, 1),
+                                 .after = slice_buf(&after),
+                                 .limit = 4096};
         int rc = kv_scan(k->st->kv, k->snap, k->tenant, &range, &page);
         for (int i = 0; i < page.n && rc == 0; i++) {
             struct key_parts key;
