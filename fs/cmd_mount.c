@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 struct mounting {
+    bool usage; /* what is wrong is the options */
     struct mount_opts opts;
     struct buf store, target;
     bool foreground, debug, single_thread;
@@ -211,6 +212,7 @@ static int prepare(struct cmd_args *args, struct mounting *m)
     const char *text = args->mount_options.n ? buf_cstr(&args->mount_options) : "";
     const char *target = args->operands[args->n - 1];
     int rc = text ? mount_opts_parse(text, &m->opts) : err_set(ERR_NOMEM, "out of memory");
+    m->usage = rc == -ERR_INVAL;
     if (rc < 0)
         return rc;
     m->debug = m->opts.debug || cmd_value(args, "debug");
@@ -243,8 +245,10 @@ int cmd_run_mount(struct cmd_args *args)
         return cmd_usage(args, "the store is named twice: %s and --store %s", args->operands[0],
                          args->store);
     int rc = prepare(args, &m);
-    if (rc < 0)
-        return cmd_fail_err();
+    if (rc < 0) {
+        cmd_fail_err();
+        return m.usage ? CMD_USAGE : CMD_FAILED;
+    }
     if (m.foreground)
         log_open("remfs", m.debug ? LOG_LVL_DEBUG : LOG_LVL_WARN, 0);
     else if ((rc = daemon_fork(&d)) < 0)

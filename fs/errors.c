@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <uthash.h>
 
-#define KEPT 8          /* messages for a user at a directory */
-#define RINGS_MAX 1024  /* the oldest ring goes first */
+#define KEPT 8         /* messages for a user at a directory */
+#define STAMP_LEN 20   /* "2026-01-02T03:04:05Z" */
+#define RINGS_MAX 1024 /* the oldest ring goes first */
 
 struct refusal {
     uint64_t ticket; /* grows: the order of time; 0: empty or withdrawn */
@@ -108,6 +109,10 @@ uint64_t errors_note(struct fs *fs, uint64_t dir_ino, uid_t uid, const char *wha
     struct ring *r = ring_of(e, dir_ino, uid, a.coll.tenant);
     if (!r)
         return 0;
+    struct refusal *last = &r->kept[(r->next + KEPT - 1) % KEPT];
+    if (last->ticket && strcmp(last->text + STAMP_LEN, line.p + STAMP_LEN) == 0)
+        r->next--; /* said again: bash writes twice what was refused, a query is refused again when
+                      read */
     struct refusal *slot = &r->kept[r->next++ % KEPT];
     free(slot->text);
     slot->text = buf_steal(&line, NULL);
@@ -145,7 +150,8 @@ int errors_text(struct fs *fs, uint64_t dir_ino, uid_t uid, struct buf *out)
     if (rc < 0)
         return rc;
     with_lock(&e->lock);
-    auto_free struct refusal **v = malloc((HASH_COUNT(e->rings) + 1) * KEPT * sizeof(struct refusal *));
+    auto_free struct refusal **v =
+        malloc((HASH_COUNT(e->rings) + 1) * KEPT * sizeof(struct refusal *));
     struct ring *r, *tmp;
     size_t n = 0;
     if (!v)

@@ -108,8 +108,6 @@ static int session_args(struct fuse_args *args, const struct fs_options *opt)
         rc = add_arg(args, "-ofsname=%", opt->source ? opt->source : "remfs");
     if (rc == 0 && opt->allow_other)
         rc = add_arg(args, "-oallow_other", "");
-    if (rc == 0 && opt->read_only)
-        rc = add_arg(args, "-oro", "");
     if (rc == 0 && opt->debug)
         rc = add_arg(args, "-d", "");
     if (rc == 0 && opt->fuse_opts && *opt->fuse_opts)

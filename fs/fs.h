@@ -18,7 +18,7 @@ struct fs_options {
     const char *fuse_opts;  /* further mount options for libfuse, comma separated, or NULL */
     bool debug;             /* libfuse prints every request to stderr */
     bool single_thread;
-    bool read_only;
+    bool read_only; /* entities and directories; statements can be written to .query and .search */
     bool list_controls; /* readdir shows .query, .search, .stats and .remfs */
     bool allow_other;   /* always together with default_permissions */
     int64_t cache_ns;   /* entry and attribute timeouts; < 0: the default, a day */

@@ -262,7 +262,9 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
             fuse_reply_attr(req, &st, 0);
         return;
     }
-    if (ino != STORE_INO_ROOT && inodes_ref(fs->inodes, ino, &ref))
+    if (fs->read_only)
+        fuse_reply_err(req, EROFS);
+    else if (ino != STORE_INO_ROOT && inodes_ref(fs->inodes, ino, &ref))
         setattr_file(req, fs, &ref, attr, to_set, fi);
     else
         setattr_dir(req, fs, ino, attr, to_set);
@@ -308,8 +310,6 @@ void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 }
 
 #define XATTR_PREFIX "user.remfs."
-static const char *const xattr_names[] = {"kind", "id", "type", "tenant", "version", "created"};
-#define XATTRS (sizeof xattr_names / sizeof xattr_names[0])
 
 static int xattr_value(struct fs *fs, const struct file_ref *ref, const char *key, struct buf *out)
 {
@@ -380,24 +380,13 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     op_setxattr(req, ino, name, NULL, 0, 0);
 }
 
+/* Ours can be asked for by name and are not listed: what is listed, mv and rsync -X copy, and they
+ * cannot be set. */
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-    struct file_ref ref;
-    auto_buf v = BUF_INIT;
-    if (inodes_ref(fs_of(req)->inodes, ino, &ref)) {
-        for (size_t i = 0; i < XATTRS; i++) {
-            if (ref.kind == FILE_SCRATCH && strcmp(xattr_names[i], "id") == 0)
-                continue;
-            if (buf_putf(&v, XATTR_PREFIX "%s", xattr_names[i]) < 0 || buf_putc(&v, '\0') < 0) {
-                fuse_reply_err(req, ENOMEM);
-                return;
-            }
-        }
-    }
+    (void)ino;
     if (size == 0)
-        fuse_reply_xattr(req, v.n);
-    else if (size < v.n)
-        fuse_reply_err(req, ERANGE);
+        fuse_reply_xattr(req, 0);
     else
-        fuse_reply_buf(req, v.p, v.n);
+        fuse_reply_buf(req, NULL, 0);
 }

@@ -126,6 +126,10 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         ctl_open(req, ino, fi);
         return;
     }
+    if (fs->read_only && (fi->flags & (O_ACCMODE | O_TRUNC)) != O_RDONLY) {
+        fuse_reply_err(req, EROFS);
+        return;
+    }
     int rc = err_set(ERR_STALE, "not known");
     for (int i = 0; i < OPEN_TRIES && inodes_ref(fs->inodes, ino, &ref); i++) {
         if (ref.kind == FILE_SCRATCH) {

@@ -289,6 +289,14 @@ static void keep_names(struct insert_op *o, struct commit *c, const struct commi
     dir->name_gets = 0;
 }
 
+/* The kernel checks who may write a file that is opened; nobody opens these. `who` has the
+ * inserter's user and group. */
+static bool may_write(const struct file_attr *a, const struct file_attr *who)
+{
+    uint32_t bit = a->uid == who->uid ? 0200 : a->gid == who->gid ? 0020 : 0002;
+    return who->uid == 0 || (a->mode & bit);
+}
+
 /* The headers that are there already, into the rows' attr; `created` for the others. */
 static int look_up(struct insert_op *o, struct commit *c, const struct commit_type *t)
 {
@@ -311,6 +319,10 @@ static int look_up(struct insert_op *o, struct commit *c, const struct commit_ty
         row->created = !r->get_found[i];
         if (!row->created)
             rc = rec_header_get(slice_buf(&r->get_values[i]), &row->attr);
+        if (rc == 0 && !row->created && !may_write(&row->attr, &r->fresh)) {
+            struct slice id = insert_rows_id(r, r->get_rows[i]);
+            rc = err_set(ERR_ACCESS, "%.*s.json: not yours to write", (int)id.n, id.p);
+        }
     }
     return rc;
 }

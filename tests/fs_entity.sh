@@ -185,7 +185,10 @@ x "read-only: create" EROFS create new.json
 x "read-only: write" "open=EROFS" steps attr.json t
 x "read-only: unlink" EROFS unlink attr.json
 x "read-only: mkdir" EROFS mkdir ../new
+fails_with "read-only: chmod" "Read-only file system" chmod 600 attr.json
+x "read-only: truncate" EROFS truncate attr.json 0
 is "read-only: read" "$(cat attr.json)" '{"a":2}'
+is "read-only: a query" "$(echo "_id = 'attr'" >.query; jq -c '{a}' .query)" '{"a":2}'
 cd / && mount_again -o sync,max_entity=64K && cd "$MNT/t/p" || exit 1
 x "-o sync" "open=ok write=ok close=ok" steps attr.json t '+{"a":3}'
 head -c 70000 /dev/zero | tr '\0' ' ' >"$T/spaces"

@@ -93,3 +93,18 @@ is "head of it" "$(head -n 1 .all.jsonl | wc -l)" 1
 is ".stats counts them" "$(jq '.. | .entities? // empty' .stats | head -n 1)" "$N"
 cd / && mount_again && cd "$MNT/t/q" || exit 1
 is "still there after a remount" "$(find . -name 'm*.json' | wc -l)" "$N"
+
+# ---- what is somebody else's ---------------------------------------------------------------------------
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	cd / && mount_again -o allow_other && cd "$MNT" || exit 1
+	mkdir -p other/kind && chmod 1777 other/kind
+	echo '{"mine":true}' >other/kind/mine.json
+	chmod 755 "$T" 2>/dev/null
+	no "not replaced" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		sh -c "echo '{\"id\":\"mine\",\"mine\":false}' >'$MNT/other/kind/.insert'" 2>/dev/null
+	is "the old version stays" "$(cat other/kind/mine.json)" '{"mine":true}'
+	yes "one of their own" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		sh -c "echo '{\"id\":\"theirs\"}' >'$MNT/other/kind/.insert' && echo '{\"id\":\"theirs\",\"n\":2}' >'$MNT/other/kind/.insert'"
+	is "replaced" "$(jq .n other/kind/theirs.json)" 2
+	cd / || exit 1
+fi
