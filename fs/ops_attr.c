@@ -102,14 +102,14 @@ static void getattr_file(fuse_req_t req, struct fs *fs, const struct file_ref *r
                          struct fuse_file_info *fi, unsigned long stamp)
 {
     struct file_attr a;
+    if (ref->writing) /* before the look: a commit after it sees the mark, one before it is seen */
+        inodes_told_beside(fs->inodes, ref->nodeid);
     int rc = file_attr_of(fs, ref, &a);
     if (rc < 0) {
         reply_rc(req, rc);
         return;
     }
     double ttl = ref->writing ? 0 : fs_ttl(fs, stamp);
-    if (ref->writing)
-        inodes_told_beside(fs->inodes, ref->nodeid);
     uint64_t size;
     if (fi && fi->fh && ent_handle_size(handle_of(fi), &size) && size != a.size) {
         a.size = size;

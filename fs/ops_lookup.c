@@ -30,8 +30,14 @@ int entry_of_file(struct fs *fs, struct coll c, struct slice name, const struct 
     int rc = inodes_lookup(fs->inodes, c, name, attr, &nodeid, &writing);
     if (rc < 0)
         return rc;
+    /* Changed since the caller looked: the attributes must be those of this very node's version. */
+    struct file_ref ref;
+    struct file_attr now = *attr;
+    if (!fs_fresh(fs, stamp) && inodes_ref(fs->inodes, nodeid, &ref) &&
+        file_attr_of(fs, &ref, &now) < 0)
+        now = *attr;
     *e = (struct fuse_entry_param){.ino = nodeid, .generation = 1};
-    stat_of_file(attr, false, &e->attr);
+    stat_of_file(&now, false, &e->attr);
     e->entry_timeout = fs->ttl;
     e->attr_timeout = writing ? 0 : fs_ttl(fs, stamp);
     return 0;

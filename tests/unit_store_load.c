@@ -64,14 +64,18 @@ START_TEST(test_insert)
     inserter_free(in);
 
     struct file_attr before, after; /* an upsert keeps what is not content */
-    struct file_attr v = {.mode = 0400};
+    struct file_attr v = {.mode = 0640};
     ok(store_setattr(f.st, f.c, slice_str("a.json"), &v, ATTR_MODE, &before));
     in = inserter(&f);
     ok(feed(in, "{\"id\":\"a\",\"new\":1}\n"));
     ok(store_lookup(f.st, f.c, slice_str("a.json"), &after));
-    ck_assert(after.ino == before.ino && after.mode == 0400 && after.btime == before.btime);
+    ck_assert(after.ino == before.ino && after.mode == 0640 && after.btime == before.btime);
     ck_assert_uint_gt(after.version, before.version);
     ck_assert_int_eq(changes, 104);
+    v.mode = 0400; /* not even its owner may write it */
+    ok(store_setattr(f.st, f.c, slice_str("a.json"), &v, ATTR_MODE, &before));
+    ck_assert_int_eq(feed(in, "{\"id\":\"a\",\"new\":2}\n"), -ERR_ACCESS);
+    same_text(&f, f.c, "a.json", "{\"id\":\"a\",\"new\":1}");
     inserter_free(in);
     fixture_close(&f);
 }
